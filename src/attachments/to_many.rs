@@ -5,7 +5,7 @@
 use super::attach::{AttachError, Pick, Picks, Row};
 use super::uploads::MOST;
 use crate::access::{SignedInUser, rights};
-use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::audit::{Actor, Entry, Event, Subject};
 use crate::db::schema::{blobs, uploads};
 use crate::db::sealed::Opened;
 use crate::db::{BlobId, BroadcastId, Conn, PatientId, Ts, Tx, UploadId, UserId};
@@ -56,25 +56,25 @@ pub(super) fn refer_to(tx: &mut Tx, picks: &[Pick]) -> Result<(), AttachError> {
 }
 
 /// Keeps the uploads among these files for a message to many. They are as good as sent: what would keep them from being attached is
-/// refused now. Each that names a patient was confirmed to be for everybody on the list.
+/// refused now. Each that names a patient was confirmed to be for everybody on the list: gives the audit rows of that, which the caller
+/// appends after all that may wait for a row, as the clinic's one chain is held from then on.
 ///
 /// # Errors
 /// See [`AttachError`].
 pub fn hold_for_many(
     tx: &mut Tx,
-    now: Ts,
     user: &SignedInUser<rights::SendMany>,
     broadcast: BroadcastId,
     files: &Picks,
-) -> Result<(), AttachError> {
+) -> Result<Vec<Entry>, AttachError> {
     if files.all.len() > MOST {
         return Err(AttachError::TooMuch);
     }
-    let mut total = 0;
+    let (mut total, mut confirmed) = (0, Vec::new());
     for pick in &files.all {
         // a chart belongs to one patient: nothing of it goes to many
         let Pick::Upload(id) = pick else { return Err(AttachError::Gone) };
-        hold(tx, now, user.id(), broadcast, *id, &files.confirmed)?;
+        confirmed.extend(hold(tx, user.id(), broadcast, *id, &files.confirmed)?);
         let size = uploads::table.find(*id).select(uploads::size).first::<i64>(tx.conn())? as u64;
         total += size;
         if size > files.largest_file {
@@ -84,29 +84,26 @@ pub fn hold_for_many(
             return Err(AttachError::TooMuch);
         }
     }
-    Ok(())
+    Ok(confirmed)
 }
 
+/// Keeps one; gives the audit row where it names a patient.
 fn hold(
     tx: &mut Tx,
-    now: Ts,
     user: UserId,
     broadcast: BroadcastId,
     id: UploadId,
     confirmed: &[UploadId],
-) -> Result<(), AttachError> {
+) -> Result<Option<Entry>, AttachError> {
     let mine = uploads::table.find(id).filter(uploads::user_id.eq(user)).filter(uploads::patient_id.is_null());
     let free = mine.filter(uploads::broadcast_id.is_null());
     type Found = (BlobId, Option<PatientId>, Option<NamedBy>);
     let columns = (uploads::blob_id, uploads::suspect_id, uploads::suspect_by);
     let found: Option<Found> = free.select(columns).first(tx.conn()).optional()?;
     let (blob, suspect, by) = found.ok_or(AttachError::Gone)?;
-    if let (Some(named), Some(by)) = (suspect, by) {
-        if !confirmed.contains(&id) {
-            return Err(AttachError::OtherPatient);
-        }
-        let entry = Entry::of_clinic(Actor::User(user), Event::OtherPatientConfirmed, Subject::Upload(id));
-        audit::append(tx, now, entry.with(format!("{} {named}", by.as_str())))?;
+    let named = suspect.zip(by);
+    if named.is_some() && !confirmed.contains(&id) {
+        return Err(AttachError::OtherPatient);
     }
     if storage::blob(tx, blob)?.scan == Scan::Infected {
         return Err(AttachError::Infected);
@@ -115,7 +112,10 @@ fn hold(
     let free = uploads::table.find(id).filter(uploads::broadcast_id.is_null());
     match diesel::update(free).set(uploads::broadcast_id.eq(broadcast)).execute(tx.conn())? {
         0 => Err(AttachError::Gone),
-        _ => Ok(()),
+        _ => Ok(named.map(|(named, by)| {
+            let entry = Entry::of_clinic(Actor::User(user), Event::OtherPatientConfirmed, Subject::Upload(id));
+            entry.with(format!("{} {named}", by.as_str()))
+        })),
     }
 }
 

@@ -148,7 +148,8 @@ pub fn hand_over_draft(tx: &mut Tx, now: Ts, from: UserId, to: UserId) -> Result
 }
 
 /// One form: the user's own title and list stay as they are, for a list that grew unseen would reach patients whom nobody meant. What the
-/// other had begun, their title and list too, stands as text below the user's own words, and the other's files below the user's own.
+/// other had begun, their title and list too, stands as text below the user's own words, and the other's files below the user's own. Each
+/// line of that list stands behind a blank that is never filled in: it names patients, and nothing goes out before it is taken away.
 fn joined(mut own: Vec<(String, String)>, other: &[(String, String)]) -> Vec<(String, String)> {
     let words = |form: &[(String, String)]| {
         let typed = Fields(form).get("body");
@@ -158,7 +159,9 @@ fn joined(mut own: Vec<(String, String)>, other: &[(String, String)]) -> Vec<(St
         }
     };
     let of_other = |name: &str| Fields(other).get(name).trim().to_owned();
-    let theirs = [of_other("title"), words(other).trim().to_owned(), of_other("recipients")];
+    let lines = Fields(other).get("recipients").lines().map(str::trim).filter(|line| !line.is_empty());
+    let list: Vec<String> = lines.map(|line| format!("{{{{?}}}} {line}")).collect();
+    let theirs = [of_other("title"), words(other).trim().to_owned(), list.join("\n")];
     let theirs = theirs.into_iter().filter(|text| !text.is_empty());
     let text = std::iter::once(words(&own).trim_end().to_owned()).chain(theirs).collect::<Vec<_>>().join("\n\n");
     own.retain(|(name, _)| name != "body" && name != "body_format");
@@ -178,10 +181,10 @@ mod tests {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
         let own = form(&[("title", "Flu"), ("recipients", "A1\n"), ("body", "<p>Mine</p>"), ("body_format", "html")]);
-        let other = form(&[("title", "Iron"), ("recipients", "B2"), ("body", "Come"), ("key", "x")]);
+        let other = form(&[("title", "Iron"), ("recipients", "B2\r\n\nC3 "), ("body", "Come"), ("key", "x")]);
         let both =
             |body| form(&[("title", "Flu"), ("recipients", "A1\n"), ("body", body), ("body_format", "markdown")]);
-        assert_eq!(joined(own.clone(), &other), both("Mine\n\nIron\n\nCome\n\nB2"));
+        assert_eq!(joined(own.clone(), &other), both("Mine\n\nIron\n\nCome\n\n{{?}} B2\n{{?}} C3"));
         assert_eq!(joined(own, &form(&[("body", " ")])), both("Mine"));
         let files = joined(form(&[("upload", "1")]), &form(&[("upload", "2"), ("for_this_patient", "2")]));
         let uploads: Vec<&str> = files.iter().filter(|(name, _)| name == "upload").map(|(_, id)| id.as_str()).collect();

@@ -188,13 +188,16 @@ pub fn prepare(
     if !is_first {
         return Ok(id);
     }
-    attachments::hold_for_many(tx, now, user, id, &new.files)?;
+    let confirmed = attachments::hold_for_many(tx, user, id, &new.files)?;
     for some in checked.recipients.chunks(ROWS) {
         add(tx, id, some)?;
     }
     super::draft::is_prepared(tx, now, user.id(), new.draft, &new.key)?;
     let entry = Entry::of_clinic(Actor::User(user.id()), Event::BroadcastPrepared, Subject::Broadcast(id));
-    audit::append(tx, now, entry)?;
+    // after the last row that another may hold: who has that row may wait for the clinic's chain
+    for entry in confirmed.into_iter().chain([entry]) {
+        audit::append(tx, now, entry)?;
+    }
     Ok(id)
 }
 

@@ -4,12 +4,14 @@
 //! A save names the version that it was typed over. Where another window has saved since, or the message was sent, the
 //! save is refused: no newer text is overwritten, and a draft that was sent does not come back.
 
-use super::types::Writing;
+use super::fields::Fields;
+use super::types::{BodyFormat, Writing};
 use crate::access::{self, ChartAccess, ConversationAccess, Right, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{conversation_drafts, conversations, drafts};
 use crate::db::sealed::{self, ConversationDraftForm, DraftForm, Held, Owned};
 use crate::db::{Conn, ConversationId, DbError, PatientId, Ts, Tx, UserId};
+use crate::text::CleanHtml;
 use diesel::prelude::*;
 
 /// The longest form that is kept, in bytes.
@@ -230,18 +232,36 @@ pub fn put_drafts_back(tx: &mut Tx, now: Ts, to: PatientId, kept: &[(UserId, Str
 }
 
 /// One form with the words of both: the title is the first one's, the texts stand below each other, and so do the
-/// files.
+/// files. Where one of them was for the patient alone, no caregiver reads its words.
 fn joined(own: Vec<(String, String)>, other: Vec<(String, String)>) -> Result<String, DbError> {
-    let mut both = own;
+    let is_mixed = Fields(&own).format() != Fields(&other).format();
+    let (mut both, other) = if is_mixed { (in_markdown(own), in_markdown(other)) } else { (own, other) };
+    let is_alone = |form: &[(String, String)]| form.iter().any(|(name, _)| name == "only_patient");
+    let takes_tick = is_alone(&other) && !is_alone(&both);
     for (name, value) in other {
         match both.iter_mut().find(|(n, _)| *n == name && name == "body") {
             Some(_) if value.is_empty() => {}
             Some((_, body)) => *body = format!("{body}\n\n{value}"),
             None if name == "upload" || name == "chart_item" || name == "body" => both.push((name, value)),
+            None if name == "only_patient" && takes_tick => both.push((name, value)),
             None => {}
         }
     }
     Ok(serde_json::to_string(&both).map_err(|cause| diesel::result::Error::SerializationError(cause.into()))?)
+}
+
+/// The form with its text as Markdown, where it was HTML from the editor.
+fn in_markdown(mut form: Vec<(String, String)>) -> Vec<(String, String)> {
+    if Fields(&form).format() == BodyFormat::Html {
+        for (name, value) in &mut form {
+            match name.as_str() {
+                "body" => *value = CleanHtml::from_html(value).to_markdown().trim_end().to_owned(),
+                "body_format" => *value = BodyFormat::Markdown.as_str().to_owned(),
+                _ => {}
+            }
+        }
+    }
+    form
 }
 
 /// Removes the draft of what was sent, found by the version that the form shows or by the form's own key: the last save
@@ -342,4 +362,24 @@ fn audit_draft(tx: &mut Tx, now: Ts, place: DraftPlace, event: Event) -> Result<
     let subject = place.within.map_or(Subject::None, |(conversation, _)| Subject::Conversation(conversation));
     let entry = Entry::of_patient(Actor::User(place.user), event, place.patient, subject);
     Ok(audit::append(tx, now, entry)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::joined;
+
+    #[test]
+    fn words_of_two_stand_below_each_other() {
+        let form = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let of = |body, format| form(&[("title", "Iron"), ("body", body), ("body_format", format)]);
+        let both = joined(of("Mine", "markdown"), of("<p>See <strong>me</strong></p>", "html")).unwrap();
+        assert_eq!(both, serde_json::to_string(&of("Mine\n\nSee **me**", "markdown")).unwrap());
+        let both = joined(of("<p>Mine</p>", "html"), form(&[("body", "**Yours**"), ("only_patient", "on")])).unwrap();
+        let alone = [of("Mine\n\n**Yours**", "markdown"), form(&[("only_patient", "on")])].concat();
+        assert_eq!(both, serde_json::to_string(&alone).unwrap());
+        let once = joined(alone.clone(), alone).unwrap();
+        assert_eq!(once.matches("only_patient").count(), 1);
+    }
 }

@@ -68,8 +68,8 @@ fn with_names(body: &Body, mut names: Vec<String>) -> Body {
 /// Whether a text has this name behind an "@": "@Ann" is not in "@Anna".
 fn is_mentioned(text: &str, name: &str) -> bool {
     let sought = format!("@{name}");
-    let mut found = text.match_indices(&sought);
-    found.any(|(at, _)| !text[at + sought.len()..].starts_with(char::is_alphanumeric))
+    let mut behind = text.split(&sought).skip(1);
+    behind.any(|rest| !rest.starts_with(char::is_alphanumeric))
 }
 
 #[cfg(test)]

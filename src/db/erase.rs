@@ -181,6 +181,10 @@ pub fn erase(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<Vec<BlobId
     );
     // before their jobs, as whoever cancels or sends one locks them
     super::carry::lock_scheduled(tx, patient, patient)?;
+    if let Conn::Pg(conn) = tx.conn() {
+        let writes = format!("SELECT 1 FROM emr_writes WHERE message_id IN {MESSAGES} ORDER BY id FOR UPDATE");
+        diesel::sql_query(writes).bind::<BigInt, _>(patient.0).execute(conn)?;
+    }
     let files: Vec<Referred> = sql_query(tx.conn(), &files).bind::<BigInt, _>(patient.0).load(tx.conn())?;
     run(tx, patient, &format!("UPDATE passcodes SET notification_id = NULL WHERE notification_id IN {NOTIFICATIONS}"))?;
     run(tx, patient, &format!("UPDATE uploads SET scheduled_id = NULL WHERE scheduled_id IN {SCHEDULED}"))?;

@@ -12,8 +12,9 @@ use ureq::http::{self, Request};
 use ureq::tls::{RootCerts, TlsConfig};
 use url::Url;
 
-/// The most that is read of the answer to a write, in bytes.
-pub(super) const LONGEST_ANSWER: u64 = 4 << 20;
+/// The most that is read of the answer to a write, in bytes: an EMR that ignores `Prefer: return=minimal` gives the whole resource back,
+/// with the file in it.
+pub(super) const LONGEST_ANSWER: u64 = 64 << 20;
 /// The most that is read of a refusal, in bytes.
 pub(super) const LONGEST_REFUSAL: u64 = 64 << 10;
 

@@ -2502,6 +2502,7 @@ emr-launch-elsewhere = Le système qui a ouvert cette page n’est pas l’un de
 emr-launch-incomplete = { $provider } a ouvert cette page sans dire pour quoi. Ouvrez Postern de nouveau là-bas; si cela continue, prévenez qui s’en occupe.
 emr-link = Est-ce bien vous?
 emr-link-ask = Vous arrivez de { $source }, et votre compte ici n’y est pas encore lié. Si vous venez d’y ouvrir Postern vous-même, faites le lien : plus besoin ensuite de vous connecter en arrivant de là.
+emr-link-whose = La session ouverte ici est au nom de { $name }. Si c’est quelqu’un d’autre, déconnectez-vous d’abord : qui ouvre Postern depuis ce compte du DME entre au nom de { $name }.
 emr-link-make = Lier mon compte et continuer
 emr-link-not-now = Pas maintenant, seulement continuer
 emr-link-nobody = Il n’y a rien à lier : votre compte est déjà lié, ou trop de temps a passé. Ouvrez Postern de nouveau à partir du DME.

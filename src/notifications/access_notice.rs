@@ -38,7 +38,7 @@ pub fn tell_of_access(
     put(tx, now, random, (patient.id, None, access.user().id()), &links)?;
     let mut was_any = !links.is_empty();
     // with the patient's access that of whoever reads for them begins
-    for (one, links) in caregivers_told(tx, now, &patient)? {
+    for (one, links) in caregivers_told(tx, (now, now), &patient)? {
         put(tx, now, random, (patient.id, Some(one.id), access.user().id()), &links)?;
         was_any = true;
     }

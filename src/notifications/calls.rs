@@ -2,8 +2,9 @@
 //! became of each. The number and the words stay inside: a call says that a message waits, and nothing about its content.
 
 use super::blocks::{BlockKind, block, blocks};
-use super::follow_up::{PENDING, PlanKind, PlanStep, StepState};
+use super::follow_up::{PENDING, PlanKind, PlanStep, StepState, shown_from};
 use super::plan::reaches;
+use super::recipients::is_caregivers;
 use crate::access::{self, ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{conversations, phone_calls as c, plan_steps as p, users};
@@ -134,11 +135,14 @@ pub fn asked_call(conn: &mut Conn, access: &ConversationAccess<rights::Notify>) 
     Ok(Asked { step, calls })
 }
 
-/// A call is due: asks users for it. It makes no sense where the patient could not read the message anyway, or where there is
-/// no number; then the conversation says only that the message is not opened.
-pub(super) fn ask(tx: &mut Tx, step: &PlanStep, patient: PatientId) -> QueryResult<StepState> {
+/// A call is due: asks users for it. It makes no sense where the patient could not read the message anyway, where there is
+/// no number, or where it is for the patient alone and the number is a caregiver's too; then the conversation says only that the
+/// message is not opened.
+pub(super) fn ask(tx: &mut Tx, now: Ts, step: &PlanStep, patient: PatientId) -> QueryResult<StepState> {
     let (record, settings) = (patient_by_id(tx, patient)?, settings::load(tx)?);
-    let makes_sense = settings.portal_on && record.portal_access && record.phone.is_some();
+    let (only_patient, _) = shown_from(tx, step.conversation_id)?;
+    let is_heard = only_patient && is_caregivers(tx, now, &record, Channel::Sms)?;
+    let makes_sense = settings.portal_on && record.portal_access && record.phone.is_some() && !is_heard;
     let (state, why) = match makes_sense {
         true => (StepState::ToDo, Attention::Phone),
         false => (StepState::Skipped, Attention::Unopened),

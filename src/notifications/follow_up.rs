@@ -286,7 +286,7 @@ pub fn follow_up(tx: &mut Tx, now: Ts, random: &Random, id: PlanStepId) -> Query
         () if closed.is_some() => StepState::Closed,
         () if patient_by_id(tx, patient)?.archived_at.is_some() => StepState::Skipped,
         () if step.step == PlanKind::Tell => tell(tx, step.conversation_id, writer)?,
-        () if step.step == PlanKind::Phone => calls::ask(tx, &step, patient)?,
+        () if step.step == PlanKind::Phone => calls::ask(tx, now, &step, patient)?,
         () if step.step == PlanKind::Letter => letters::ask(tx, &step, patient)?,
         () => send(tx, now, random, &step, patient)?,
     };

@@ -7,7 +7,7 @@ use super::rows::NotificationRow;
 use super::states::{Ending, State};
 use super::templates::Kind;
 use crate::db::schema::{conversations, messages, notifications};
-use crate::db::{CaregiverId, Conn, NotificationId, Ts, Tx, lock_row, share_row};
+use crate::db::{CaregiverId, Conn, NotificationId, Ts, Tx, change_rows, lock_row, share_row};
 use crate::delivery::{Channel, Reason};
 use crate::patients::Patient;
 use crate::settings;
@@ -45,6 +45,12 @@ pub fn for_sending(conn: &mut Conn, now: Ts, id: NotificationId) -> QueryResult<
     let row: Option<NotificationRow> =
         notifications::table.find(id).select(NotificationRow::as_select()).first(conn).optional()?;
     let Some(row) = row.filter(|row| !row.state.is_final()) else { return Ok(None) };
+    // its line of the inbox is written below, and conversations come before patients
+    if let Some((_, conversation)) = row.about() {
+        change_rows(conn, "conversations", "id", conversation.0)?;
+    }
+    // whoever changes the patient's own address waits, and then ends the link that is made here, or was first
+    share_row(conn, "patients", row.patient_id.0)?;
     let to = Reached::read(conn, now, row.patient_id, row.caregiver_id)?;
     let columns = (conversations::closed_at, conversations::only_patient, conversations::created_at);
     let marks = (messages::read_by_patient_at, messages::recalled_at, messages::reader_id);

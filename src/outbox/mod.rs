@@ -132,6 +132,16 @@ pub fn is_held(conn: &mut Conn, job: &Job) -> QueryResult<bool> {
     Ok(mine.select(jobs::id).first::<JobId>(conn).optional()?.is_some())
 }
 
+/// Whether a worker has a job in hand: its claim did not end yet.
+pub fn is_in_hand(conn: &mut Conn, now: Ts, task: Task) -> QueryResult<bool> {
+    let claimed = jobs::table
+        .filter(jobs::kind.eq(task.kind()))
+        .filter(jobs::subject_id.eq(task.subject()))
+        .filter(jobs::lease.is_not_null())
+        .filter(jobs::run_at.gt(now));
+    Ok(claimed.select(jobs::id).first::<JobId>(conn).optional()?.is_some())
+}
+
 /// Removes a job that is done. Says whether the claim still held; if not, another worker has the job, and this worker's
 /// result must not be stored.
 pub fn finish(tx: &mut Tx, job: &Job) -> QueryResult<bool> {

@@ -78,13 +78,14 @@ pub async fn login(db: &Db, now: Ts, link: OpenLink, proof: Proof) -> Result<Hol
             audit::append(tx, now, trace(&link, Event::PortalSignInFailed))?;
             return Ok(Err(LoginError::NoMatch));
         };
-        audit::append(tx, now, trace(&link, Event::PortalSignedIn))?;
         // a caregiver proves nothing about the patient's own addresses
         match (carer, link.channel) {
             (Some(_), _) => {}
             (None, Channel::Email) => crate::patients::confirm_email(tx, patient)?,
             (None, Channel::Sms) => crate::patients::confirm_phone(tx, patient)?,
         }
+        // the patient's row comes before their audit chain, as everywhere
+        audit::append(tx, now, trace(&link, Event::PortalSignedIn))?;
         let lasts = lasts(&settings::load(tx)?, proof.stay);
         Ok(Ok(Holder::Patient { id: patient, carer, language, lasts }))
     })

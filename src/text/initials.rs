@@ -3,7 +3,13 @@
 /// The first letters of the first and the last word of a name; of a name of one word its first two letters. Empty where
 /// a name has no letter.
 pub fn initials(name: &str) -> String {
-    let mut words = name.split(|c: char| c.is_whitespace() || c == '-').filter_map(letters);
+    // a title before a name is no part of it: "Dr. Camille Roy"
+    let named = name.trim_start();
+    let named = named
+        .split_once(". ")
+        .filter(|(title, _)| title.chars().all(char::is_alphabetic))
+        .map_or(named, |(_, rest)| rest);
+    let mut words = named.split(|c: char| c.is_whitespace() || c == '-').filter_map(letters);
     let Some((first, second)) = words.next() else { return String::new() };
     match words.next_back() {
         Some((last, _)) => [first, last].into_iter().map(capital).collect(),
@@ -42,6 +48,8 @@ mod tests {
             ("María del Carmen Mejía", "MM"),
             ("ada lovelace", "AL"),
             ("Jean-Luc", "JL"),
+            ("Dr. Camille Roy", "CR"),
+            ("M. C. Roy", "CR"),
             ("Élise O’Neil (Lee)", "ÉL"),
             ("Madonna", "MA"),
             ("X", "X"),

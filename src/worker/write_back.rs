@@ -24,10 +24,16 @@ pub(super) async fn run(state: &AppState, job: Job, id: EmrWriteId) -> Result<()
     });
     let Some(to) = begin.await? else { return Ok(()) };
     let Some(emr) = state.emr.iter().find(|emr| emr.name() == to.about.source).cloned() else { return Ok(()) };
-    let (about, storage) = (to.about.clone(), state.intake.storage.clone());
+    let (about, storage, to_mark) = (to.about.clone(), state.intake.storage.clone(), to.is_taken_back);
     let (paper, to) = if about.is_paper && !to.is_taken_back { on_paper(state, to).await? } else { (None, to) };
     let asked = tokio::task::spawn_blocking(move || {
-        let pdf = paper.and_then(|paper| paper.document().pdf().ok());
+        let pdf = paper.and_then(|mut paper| {
+            let lacking = paper.not_drawn();
+            if !lacking.is_empty() {
+                paper.warnings.push(paper.lang.t1("item-not-drawn", "characters", lacking.as_str()));
+            }
+            paper.document().pdf().ok()
+        });
         write_back::send(&emr, &storage, &to, pdf.as_deref())
     });
     let asked = asked.await;
@@ -35,7 +41,14 @@ pub(super) async fn run(state: &AppState, job: Job, id: EmrWriteId) -> Result<()
     let now = state.clock.now();
     let again = outbox::back_off(now, job.attempts, &state.random);
     let write = state.db.write(move |tx| -> Result<_, AppError> {
-        write_back::hold(tx, id)?;
+        // taken back while it was written: it is marked next, and not before a call whose end nobody heard of has ended
+        if write_back::hold(tx, id)? && !to_mark {
+            let at = if matches!(sent, Sent::Later(_, Some(_))) { now.plus(outbox::LEASE) } else { now };
+            if outbox::retry(tx, &job, at)? {
+                write_back::put_off(tx, now, &about, &has, None)?;
+            }
+            return Ok(());
+        }
         if let Sent::Later(wait, why) = sent {
             let at = wait.map_or(again, |wait| now.plus(Duration::try_from(wait).unwrap_or(Duration::HOUR)));
             if outbox::retry(tx, &job, at)? {

@@ -5,6 +5,7 @@ use crate::caregivers;
 use crate::db::schema::{conversations as c, emr_writes as w, messages as m, patient_sources as p};
 use crate::db::sealed::{Held, MessageHtml, Opened};
 use crate::db::{CaregiverId, Conn, ConversationId, MessageId, PatientId, Ts, UserId};
+use crate::patients::ArchiveReason;
 use crate::settings;
 use crate::storage::Blob;
 use crate::text::CleanHtml;
@@ -38,6 +39,8 @@ pub(super) struct Content {
     pub sent_at: Ts,
     pub read_at: Option<Ts>,
     pub is_taken_back: bool,
+    /// its conversation was taken back as a whole
+    pub is_gone: bool,
     pub words: String,
     /// identifier and address of the message that it answers, where that goes to the EMR too
     pub answers: Option<(String, String)>,
@@ -86,7 +89,11 @@ pub(super) fn read(
     let (title, patient, made_at, (closed_at, gone_at)): (Opened, PatientId, Ts, (Option<Ts>, Option<Ts>)) =
         of_it.first(conn)?;
     let own = p::table.filter(p::patient_id.eq(patient)).filter(p::source.eq(source)).order(p::id);
-    let Some(there) = own.select(p::source_id).first::<String>(conn).optional()? else { return Ok(None) };
+    let mut records: Vec<(String, Option<String>)> = own.select((p::source_id, p::standing)).load(conn)?;
+    // the first that is in use there, if any is
+    let ended = [ArchiveReason::Replaced, ArchiveReason::Inactive].map(ArchiveReason::as_str);
+    records.sort_by_key(|(_, standing)| standing.as_deref().is_some_and(|word| ended.contains(&word)));
+    let Some((there, _)) = records.into_iter().next() else { return Ok(None) };
     let settings = settings::load(conn)?;
     let by = match (user, caregiver) {
         (Some(user), _) => users::names_of(conn, &[user])?.pop().map(|(_, name)| name),
@@ -131,6 +138,7 @@ pub(super) fn read(
         sent_at,
         read_at,
         is_taken_back: recalled_at.is_some(),
+        is_gone: gone_at.is_some(),
         words,
         answers,
         files: attachments::contents(conn, &[message])?,

@@ -38,9 +38,12 @@ pub(super) fn is_stuck(state: State, why: Option<Why>) -> bool {
     }
 }
 
+/// A message or a closed conversation's document, the EMR, and how it stands there.
+type Row = ((MessageId, bool), String, State, Option<Why>, Opened);
+
 /// Where these messages stand, by the names of the EMRs. The caller makes sure that the reader may see the messages.
 pub fn lines(conn: &mut Conn, of: &[MessageId]) -> QueryResult<Vec<Line>> {
-    let rows: Vec<((MessageId, bool), String, State, Option<Why>, Opened)> = w::table
+    let rows: Vec<Row> = w::table
         .filter(w::message_id.eq_any(of.to_vec()))
         .select(((w::message_id, w::is_paper), w::source, w::state, w::reason, w::words))
         .load(conn)?;

@@ -108,8 +108,7 @@ pub fn take_back(tx: &mut Tx, now: Ts, (message, conversation): (MessageId, Conv
             }
             State::Begun | State::Written | State::Refused => {
                 enter(tx, now, id, State::TakenBack)?;
-                // a worker that has it in hand loses its claim: what it did is found at the EMR
-                outbox::enqueue_to(tx, now, Task::WriteBack(id), (Lane::Emr, &source), now)?;
+                ask(tx, now, id, &source)?;
             }
             State::TakenBack | State::Marked => {}
         }
@@ -136,7 +135,7 @@ pub fn try_again(
         }
         // whether the EMR had a part of it before is not known
         enter(tx, now, id, if state == State::TakenBack { state } else { State::Begun })?;
-        outbox::enqueue_to(tx, now, Task::WriteBack(id), (Lane::Emr, &source), now)?;
+        ask(tx, now, id, &source)?;
         is_any = true;
     }
     if is_any {
@@ -173,8 +172,17 @@ fn locked(tx: &mut Tx, message: MessageId) -> QueryResult<Vec<Row>> {
     Ok(rows.into_iter().map(Row::of).collect())
 }
 
+/// Has the EMR asked at once. A worker that has the row in hand keeps its claim, so that one does not write what another marks
+/// already; it sees in the end what the row has become (see [`super::hold`]).
+fn ask(tx: &mut Tx, now: Ts, id: EmrWriteId, source: &str) -> QueryResult<()> {
+    if outbox::is_in_hand(tx, now, Task::WriteBack(id))? {
+        return Ok(());
+    }
+    outbox::enqueue_to(tx, now, Task::WriteBack(id), (Lane::Emr, source), now)
+}
+
 /// Brings a row to a state in which nothing is said against it yet.
-fn enter(tx: &mut Tx, now: Ts, id: EmrWriteId, state: State) -> QueryResult<()> {
+pub(super) fn enter(tx: &mut Tx, now: Ts, id: EmrWriteId, state: State) -> QueryResult<()> {
     let set = (w::state.eq(state), w::reason.eq(None::<Why>), w::words.eq(sealed::text("")), w::state_at.eq(now));
     diesel::update(w::table.find(id)).set(set).execute(tx.conn()).map(drop)
 }

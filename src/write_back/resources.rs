@@ -56,15 +56,19 @@ fn named(clinic: &str) -> &str {
     if clinic.trim().is_empty() { "Clinic" } else { clinic }
 }
 
-/// The conversation, of which its messages are parts. It has no date, so that nobody takes it for a message.
+/// The conversation, of which its messages are parts. It has no date, so that nobody takes it for a message. Where nothing is left
+/// of it, it is an error.
 pub(super) fn conversation(of: &Content) -> Value {
-    json!({
+    let mut it = json!({
         "resourceType": COMMUNICATION,
         "identifier": [identifier(&of.conversation_uid)],
-        "status": "completed",
+        "status": if of.is_gone { "entered-in-error" } else { "completed" },
         "subject": patient(of),
-        "topic": { "text": of.title },
-    })
+    });
+    if !of.is_gone {
+        it["topic"] = json!({ "text": of.title });
+    }
+    it
 }
 
 /// The message. As an error it says nothing any more.
@@ -95,11 +99,13 @@ pub(super) fn message(of: &Content, has: &Has) -> Value {
         "partOf": [refer(COMMUNICATION, &has.part_of, &of.conversation_uid)],
         "status": if is_error { "entered-in-error" } else { "completed" },
         "subject": patient(of),
-        "topic": { "text": of.title },
         "sent": instant(of.sent_at),
         "recipient": [recipient],
         "sender": sender(of),
     });
+    if !is_error {
+        it["topic"] = json!({ "text": of.title });
+    }
     // what a patient wrote has come to the clinic as soon as it is sent
     let received = if of.author == Author::Patient { Some(of.sent_at) } else { of.read_at };
     if let Some(at) = received {
@@ -115,42 +121,48 @@ pub(super) fn message(of: &Content, has: &Has) -> Value {
     it
 }
 
-/// A file of the message; as an error it is without its content.
+/// A file of the message; as an error it is without its content and its name.
 pub(super) fn document(of: &Content, file: &Attachment, content: Option<&[u8]>) -> Value {
     let media_type = file.media_type.split(';').next().unwrap_or_default().trim();
-    let mut attachment = json!({ "contentType": media_type, "size": file.size, "title": file.file_name });
-    if let Some(bytes) = content {
-        attachment["data"] = BASE64.encode(bytes).into();
-    }
-    json!({
+    let mut attachment = json!({ "contentType": media_type, "size": file.size });
+    let mut it = json!({
         "resourceType": DOCUMENT,
         "identifier": [identifier(&of.file_uid(file))],
         "status": if of.is_taken_back { "entered-in-error" } else { "current" },
         "subject": patient(of),
         "date": instant(of.sent_at),
         "author": [sender(of)],
-        "description": file.file_name,
-        "content": [{ "attachment": attachment }],
         "context": { "related": [refer(COMMUNICATION, "", &of.uid)] },
-    })
+    });
+    if let Some(bytes) = content {
+        attachment["title"] = file.file_name.as_str().into();
+        attachment["data"] = BASE64.encode(bytes).into();
+        it["description"] = file.file_name.as_str().into();
+    }
+    it["content"] = json!([{ "attachment": attachment }]);
+    it
 }
 
-/// The whole of a closed conversation as a PDF; as an error it is without its content. The file name tells nothing of the patient.
+/// The whole of a closed conversation as a PDF; as an error it is without its content and its title. The file name tells nothing of
+/// the patient.
 pub(super) fn paper(of: &Content, pdf: Option<&[u8]>) -> Value {
     let mut attachment = json!({ "contentType": "application/pdf", "title": "conversation.pdf" });
     if let Some(bytes) = pdf {
         attachment["size"] = bytes.len().into();
         attachment["data"] = BASE64.encode(bytes).into();
     }
-    json!({
+    let mut it = json!({
         "resourceType": DOCUMENT,
         "identifier": [identifier(&of.uid)],
         "status": if pdf.is_some() { "current" } else { "entered-in-error" },
         "subject": patient(of),
         "date": instant(of.closed_at.unwrap_or(of.sent_at)),
         "author": [{ "display": named(&of.clinic) }],
-        "description": of.title,
         "content": [{ "attachment": attachment }],
         "context": { "related": [refer(COMMUNICATION, &of.known_part_of, &of.conversation_uid)] },
-    })
+    });
+    if pdf.is_some() {
+        it["description"] = of.title.as_str().into();
+    }
+    it
 }

@@ -113,6 +113,9 @@ fn mark(emr: &Emr, it: &Content, has: &Has) -> Result<Sent, Halt> {
         is_there |= mark_one(emr, (DOCUMENT, known, &it.file_uid(file)), || document_in_error(it, file))?;
     }
     is_there |= mark_one(emr, (COMMUNICATION, &has.resource, &it.uid), || resources::message(it, has))?;
+    if it.is_gone {
+        mark_one(emr, (COMMUNICATION, &has.part_of, &it.conversation_uid), || resources::conversation(it))?;
+    }
     Ok(if is_there { Sent::Marked } else { Sent::NeverThere })
 }
 

@@ -44,7 +44,8 @@ function put(form, fresh) {
   const [links, newLinks] = pairs('a')
   if (links.length === newLinks.length) links.forEach((link, at) => { link.href = newLinks[at].getAttribute('href') })
   const tabs = form.parentElement.querySelector(':scope > .counts')
-  const newTabs = fresh.parentNode.querySelector(':scope > .counts')
+  // :scope is nothing in a fragment
+  const newTabs = [...fresh.parentNode.children].find(one => one.matches('.counts'))
   if (tabs && newTabs) tabs.replaceWith(newTabs)
   while (form.nextElementSibling) form.nextElementSibling.remove()
   while (fresh.nextElementSibling) form.parentElement.append(fresh.nextElementSibling)

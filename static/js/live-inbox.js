@@ -8,6 +8,8 @@ import {byItself, eased, hear} from './live.js'
 const SAID_EVERY = 10000 // ms
 
 const key = line => line.querySelector('a.item')?.getAttribute('href')
+// links of two rows of tabs may have one address
+const nameOf = tab => tab.closest('nav').getAttribute('aria-label') + tab.getAttribute('href')
 const namesOf = views => [...views.children].map(view => view.getAttribute('href')).join(' ')
 const isHeld = line => line.querySelector(':checked') || line.contains(document.activeElement)
 
@@ -50,11 +52,9 @@ export default function liveInbox(place) {
   const putParts = fresh => {
     const list = place.querySelector('.work')
     const next = fresh.querySelector('.work')
-    // a view that the reader keeps has the address of a tab, and no count
-    const counted = '.tabs:not(.own) a'
-    const tabs = [...fresh.ownerDocument.querySelectorAll(counted)]
-    for (const tab of document.querySelectorAll(counted)) {
-      const same = tabs.find(one => one.getAttribute('href') === tab.getAttribute('href'))
+    const tabs = [...fresh.ownerDocument.querySelectorAll('.tabs a')]
+    for (const tab of document.querySelectorAll('.tabs a')) {
+      const same = tabs.find(one => nameOf(one) === nameOf(tab))
       if (same) renew(tab, same)
     }
     // some views are there only while they hold something

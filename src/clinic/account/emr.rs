@@ -5,7 +5,7 @@
 use super::provider::{VISIT_COOKIE, answer_in, carried, status_of, way};
 use super::sign_in::{browser_of, cookie, enter, next_path};
 use crate::access::rights;
-use crate::access::session::Holder;
+use crate::access::session::{CONFIRMED, Holder};
 use crate::clinic::guard::{Confirmed, ConfirmedOwn, User, shell, shell_for_nobody, with_next};
 use crate::clock::Token;
 use crate::error::AppError;
@@ -59,6 +59,8 @@ struct RefusedPage {
 #[template(path = "clinic/account/emr_link.html")]
 struct LinkPage {
     shell: Shell,
+    /// whose account would be linked
+    me: String,
     /// the EMR's name; `None`: nobody came from one in this browser of late
     source: Option<String>,
     next: String,
@@ -197,7 +199,12 @@ pub async fn answer(
     };
     let next = place(&state, opened).await?;
     match end {
-        LaunchEnd::Arrived(SignInEnd::SignedIn(holder)) => enter(&state, &session, holder, (device, &browser), &next),
+        LaunchEnd::Arrived(SignInEnd::SignedIn(holder)) => {
+            let answer = enter(&state, &session, holder, (device, &browser), &next)?;
+            // the EMR says whose session it is there, which may have been open for hours: nobody proved just now who they are
+            session.insert(CONFIRMED, 0_i64).map_err(|e| AppError::Internal(e.to_string()))?;
+            Ok(answer)
+        }
         LaunchEnd::Arrived(SignInEnd::SecondStep) => super::second_step::ask(&state, &pending, next_path(&next)),
         LaunchEnd::Arrived(SignInEnd::Refused) => refuse(&state, head, ProviderRefusal::Deactivated).await,
         LaunchEnd::Here | LaunchEnd::Elsewhere => Ok(see_other(&next)),
@@ -258,7 +265,7 @@ pub async fn show_link(
             Some(visitor) => users::newcomer(conn, head.now, visitor)?,
             None => None,
         };
-        Ok(LinkPage { shell, source, next })
+        Ok(LinkPage { shell, me: me.0.user().name().to_owned(), source, next })
     });
     html(&read.await?)
 }

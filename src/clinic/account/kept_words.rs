@@ -308,8 +308,10 @@ fn page_of(path: &str) -> String {
         ["patients", "import"] => path.to_owned(),
         ["patients", id, "messages" | "uploads", ..] => format!("/patients/{id}/messages/new"),
         ["patients", id, "files"] => format!("/patients/{id}/files/new"),
-        ["patients", id, "postal-address"] => format!("/patients/{id}/postal-address"),
-        ["patients", id, "information"] => format!("/patients/{id}/information"),
+        ["patients", id, "caregivers", caregiver, ..] => format!("/patients/{id}/caregivers/{caregiver}"),
+        ["patients", id, page @ ("caregivers" | "information" | "own-word" | "postal-address")] => {
+            format!("/patients/{id}/{page}")
+        }
         ["patients", id, page @ ("hold" | "deletion"), ..] => format!("/patients/{id}/{page}"),
         ["patients", id, ..] => format!("/patients/{id}"),
         ["settings", "message-templates"] => format!("{path}/new"),
@@ -332,7 +334,7 @@ fn page_of(path: &str) -> String {
         }
         ["broadcasts", id, ..] => format!("/broadcasts/{id}"),
         ["scheduled", ..] => "/inbox/scheduled".to_owned(),
-        ["settings", "emr", ..] => "/settings/emr".to_owned(),
+        ["settings", page @ ("emr" | "sync"), ..] => format!("/settings/{page}"),
         ["settings", "records", ..] => "/settings/records".to_owned(),
         ["settings", "images", "background"] => "/settings/patient-portal".to_owned(),
         ["settings", "images", ..] => "/settings/clinic".to_owned(),

@@ -1,6 +1,6 @@
 //! `/broadcasts/draft`: keeps on the server what is being written to many.
 
-use super::new::{changed_elsewhere, page};
+use super::new::{changed_elsewhere, check_chosen, page};
 use crate::access::rights;
 use crate::broadcasts;
 use crate::clinic::composing::rich_text::RichText;
@@ -25,6 +25,14 @@ pub async fn save(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let by_script = req.headers().get(ACCEPT).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let mut errors = FieldErrors::default();
+    // a script adds what was chosen by itself
+    if !by_script {
+        check_chosen(&form, &mut errors);
+    }
+    if !errors.is_empty() {
+        return unprocessable(&page(&state, head, user.0, form, errors).await?);
+    }
     let version = form.get("draft_version").parse().unwrap_or(-1);
     let mut pairs = form.without("draft_version");
     pairs.retain(|(name, _)| !matches!(name.as_str(), "template" | "append" | "files" | "file" | "remove"));
@@ -58,7 +66,6 @@ pub async fn save(
         Ok(_) => Ok(see_other("/broadcasts?notice=many-draft-saved")),
         Err(_) if by_script => Ok(HttpResponse::Conflict().finish()),
         Err(DraftError::TooLong) => {
-            let mut errors = FieldErrors::default();
             errors.add("body", "error-too-long");
             unprocessable(&page(&state, head, user.0, form, errors).await?)
         }

@@ -185,9 +185,17 @@ pub async fn fill_in(
         form.set("language", &template.language);
     }
     let mut errors = FieldErrors::default();
-    sent_along::check(&form, &mut errors);
+    check_chosen(&form, &mut errors);
     let status = if errors.is_empty() { StatusCode::OK } else { errors.status() };
     with_status(status, &page(&state, head, user.0, form, errors).await?)
+}
+
+/// Notes files, and a list, that were chosen and never added: going on with the form would lose them.
+pub(super) fn check_chosen(form: &Form, errors: &mut FieldErrors) {
+    sent_along::check(form, errors);
+    if !form.get(LIST).is_empty() {
+        errors.add("recipients", "error-many-not-read");
+    }
 }
 
 /// The uploads that the form names, each once.
@@ -266,10 +274,7 @@ pub async fn submit(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let (now, mut errors) = (state.clock.now(), FieldErrors::default());
-    sent_along::check(&form, &mut errors);
-    if !form.get(LIST).is_empty() {
-        errors.add("recipients", "error-many-not-read");
-    }
+    check_chosen(&form, &mut errors);
     if let Some(kept) = read_form(&form, &mut errors) {
         let (by, uploads) = (user.0.clone(), uploads_of(&form));
         let replaces = form.get("replaces").parse().ok().map(BroadcastId);

@@ -10,6 +10,7 @@ use super::told_lines::told_lines;
 use crate::access::{Action, ChartAccess, rights};
 use crate::attachments::{Picks, Refusal};
 use crate::audit::{Actor, Entry, Event, Subject};
+use crate::caregivers;
 use crate::chart::ItemKind;
 use crate::clinic::account::kept_words::{KEPT, words_back};
 use crate::clinic::files::lines::{FileLines, Picker};
@@ -64,6 +65,8 @@ pub struct NewMessagePage {
     /// another channel that would work where the patient's own does not
     other_way: Option<Channel>,
     told: Vec<String>,
+    /// somebody else is told of what is not only for the patient
+    has_caregiver: bool,
     /// what is known against an address
     warnings: Vec<Warning>,
     /// the addresses by which nobody has signed in yet
@@ -139,6 +142,12 @@ impl Showing {
 }
 
 impl NewMessagePage {
+    /// Whether the tick "Only for the patient" is seen at once: where a caregiver would be told. Else it is one of the options, for those
+    /// who may read later.
+    fn is_plainly_alone(&self) -> bool {
+        self.has_caregiver || self.form.only_patient
+    }
+
     /// What is chosen in the fold of options, in one line.
     fn options(&self) -> String {
         let answers = self.form.offered.iter().map(|one| self.shell.t_of("one-tap", one.as_str()).to_owned());
@@ -370,6 +379,7 @@ pub async fn page(
             may_edit: user.role().may(Action::EditPatients),
             rungs: rungs.map(|rungs| rungs.describe(shell.lang)),
             anyway,
+            has_caregiver: !caregivers::current(conn, head.now, patient.id)?.is_empty(),
             told,
             other_way: notifications::other_way(&patient, &blocks, &data.delivery),
             plan: PlanLine::new(

@@ -17,24 +17,26 @@ pub(super) fn told_lines(
     (patient, blocks): (&Patient, &Blocks),
     only_patient: bool,
 ) -> QueryResult<Vec<String>> {
-    let mut lines = notice_lines(shell, state, patient, blocks);
+    let at = (shell.now, shell.now);
     if only_patient {
-        return Ok(lines);
+        // nobody but the patient is told, and by no road that leads to a caregiver too
+        let told = notifications::recipients(conn, at, patient, true)?;
+        let links: Vec<Channel> = told.into_iter().flat_map(|one| one.links).collect();
+        return Ok(notice_lines(shell, state, patient, blocks, &links));
     }
-    for (caregiver, _) in notifications::caregivers_told(conn, (shell.now, shell.now), patient)? {
+    let mut lines = notice_lines(shell, state, patient, blocks, &notifications::plan(patient, blocks).links);
+    for (caregiver, links) in notifications::caregivers_told(conn, at, patient)? {
         let record = caregiver.stands_for(patient);
         let blocks = notifications::blocks(conn, &record)?;
-        let how = notice_lines(shell, state, &record, &blocks).join(", ");
+        let how = notice_lines(shell, state, &record, &blocks, &links).join(", ");
         lines.push(shell.t2("told-caregiver", "name", caregiver.details.name.as_str(), "how", how));
     }
     Ok(lines)
 }
 
-/// How the patient will be notified, a line for each channel, with masked addresses.
-fn notice_lines(shell: &Shell, state: &AppState, patient: &Patient, blocks: &Blocks) -> Vec<String> {
-    let plan = notifications::plan(patient, blocks);
-    let mut lines: Vec<String> = plan
-        .links
+/// How the patient will be notified by these roads, a line for each, with masked addresses.
+fn notice_lines(shell: &Shell, state: &AppState, patient: &Patient, blocks: &Blocks, links: &[Channel]) -> Vec<String> {
+    let mut lines: Vec<String> = links
         .iter()
         .map(|link| {
             let passcode = notifications::passcode_channel(patient, blocks, &state.delivery, *link);
@@ -49,7 +51,7 @@ fn notice_lines(shell: &Shell, state: &AppState, patient: &Patient, blocks: &Blo
             shell.t2(key, "email", email, "phone", phone)
         })
         .collect();
-    if plan.links.contains(&Channel::Sms) && !state.delivery.has(Channel::Sms) {
+    if links.contains(&Channel::Sms) && !state.delivery.has(Channel::Sms) {
         lines.push(shell.t("told-no-gateway").to_owned());
     }
     for (channel, key) in [(Channel::Email, "told-email-bad"), (Channel::Sms, "told-texts-stopped")] {

@@ -104,5 +104,10 @@ async fn it_is_handed_over(app: App) {
     owner.post("/settings/users/2/deactivation", &[("to", "1")]).await.redirect();
     let held = form(&owner).await;
     // nobody is on the list whom its writer did not put there
-    assert_eq!(held, ["H000002", "Mine", "My words\n\nCome soon\n\nH000001", "2"]);
+    assert_eq!(held, ["H000002", "Mine", "My words\n\nCome soon\n\n{{?}} H000001", "2"]);
+    // nor does the other's list, which names patients, go to those of this one
+    let page = owner.get(NEW).await.ok();
+    let refused = owner.submit(&page, "Check who gets it", &[]).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.page().has_text("A blank in double braces is none of those that fill themselves in"));
 }

@@ -241,6 +241,15 @@ async fn without_script_nothing_is_lost(app: App) {
     let value = |name: &str| form.value(name).unwrap_or_default().trim().to_owned();
     assert_eq!(["title", "body", "recipients"].map(value), ["Flu shots", "kept words", "H000001"]);
     assert_eq!(kept(&app).await, (1, 0), "a list of patients is sent to nobody");
+    // chosen and not added: neither the draft nor a template goes on without it
+    for (name, says) in [("files", "Choose them again"), ("file", "Choose it again")] {
+        let fields = [("title", "Flu shots"), ("draft_version", "0"), (name, "c.csv")];
+        for path in ["/broadcasts/draft", "/broadcasts/template"] {
+            let left = user.post(path, &fields).await;
+            assert!(left.status == 422 && left.page().has_text(says), "{path}: {}", left.body);
+        }
+    }
+    assert!(!user.get("/broadcasts/new").await.ok().has_text("Your draft from"));
     // kept with the draft, and offered again
     let said = user.submit(&page, "Save draft", &[]).await.says();
     assert_eq!(said.1, "many-draft-saved");

@@ -389,9 +389,12 @@ async fn nothing_is_said_where_nothing_is_promised(app: App) {
     assert_eq!(waiting(&asked.staff).await, ["Waiting for us"]);
 }
 
+/// When a promise was answered, and by whom.
+type Kept = (Option<Ts>, Option<UserId>);
+
 /// Who settled each word that was given; `None` while it stands.
 async fn settled(app: &App) -> Vec<Option<i64>> {
-    let read = app.state.db.read(move |conn| -> Result<Vec<(Option<Ts>, Option<UserId>)>, AppError> {
+    let read = app.state.db.read(move |conn| -> Result<Vec<Kept>, AppError> {
         let all = promises::table.order(promises::id).select((promises::answered_at, promises::user_id));
         Ok(all.load(conn)?)
     });

@@ -72,6 +72,9 @@ async fn an_item_that_was_withdrawn_is_told_before_it_goes_without(app: App) {
     assert_eq!(count(&app).await, before + 1);
 }
 
+/// An upload, whose it is, and with which message it goes out later.
+type Kept = (i64, Option<PatientId>, Option<ScheduledId>);
+
 async fn a_file_that_was_added_while_two_charts_were_one_goes_with_its_message(app: App) {
     let staff = app.user(Role::Staff).await;
     let one = app.patient(Like::default()).await;
@@ -90,7 +93,7 @@ async fn a_file_that_was_added_while_two_charts_were_one_goes_with_its_message(a
     post(&staff, &format!("{moved}/messages/scheduled"), &fields).await.redirect();
     let chart = staff.get(&format!("/patients/{one}")).await.ok();
     staff.submit(&chart, "Undo the merge", &[]).await.redirect();
-    let read = app.state.db.read(|conn| -> Result<Vec<(i64, Option<PatientId>, Option<ScheduledId>)>, AppError> {
+    let read = app.state.db.read(|conn| -> Result<Vec<Kept>, AppError> {
         Ok(u::table.order(u::id).select((u::id, u::patient_id, u::scheduled_id)).load(conn)?)
     });
     let number = |id: &str| id.parse::<i64>().unwrap();

@@ -130,7 +130,9 @@ async fn each_view_holds_what_it_says(app: App) {
             seen.sort();
             expected.sort();
             assert_eq!(seen, expected, "{scope} {filter}");
-            let at = InboxFilter::ALL.iter().position(|one| one.as_str() == filter).unwrap();
+            // the views that hold nothing for this reader are not on the page
+            let mut shown = InboxFilter::ALL.iter().filter(|one| !one.is_for_some());
+            let at = shown.position(|one| one.as_str() == filter).unwrap();
             assert_eq!(counts(&desk.me, scope).await[at], expected.len().to_string(), "{scope} {filter}");
             let mut other_order = view(&desk.me, &format!("scope={scope}&filter={filter}&order=newest")).await;
             other_order.sort();

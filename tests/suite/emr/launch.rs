@@ -116,6 +116,7 @@ async fn who_is_linked_stands_on_the_chart(on: On) {
     assert_eq!(to, format!("/account/emr?next=%2Fpatients%2F{patient}"));
     let page = staff.get(&to).await.ok();
     assert!(page.has_text("You came from Harbour EMR"), "{}", page.text());
+    assert!(page.has_text("will be signed in as User staff"), "{}", page.text());
     assert_eq!(staff.submit(&page, LINK, &[]).await.says(), (chart.clone(), "provider-linked".to_owned()));
     assert_eq!(details(&app, Event::ProviderLinked).await, [Some("emr".to_owned())]);
     assert_eq!(counted(&app).await, (1, 0));
@@ -128,6 +129,11 @@ async fn who_is_linked_stands_on_the_chart(on: On) {
     let browser = app.anyone();
     assert_eq!(open((&app, &emr), &browser, "chart:p1", "anna").await.redirect(), chart);
     assert!(browser.get(&chart).await.ok().text_of("details.me").contains("User staff"));
+    let asked = browser.get("/account/emr").await.redirect();
+    assert!(
+        asked.starts_with("/account/confirmation?next="),
+        "the EMR's word proves nothing of the last minutes: {asked}"
+    );
     let message = format!("{chart}/messages/new");
     assert_eq!(open((&app, &emr), &browser, "message:p1", "anna").await.redirect(), message);
     assert_eq!(browser.get(&message).await.status, 200);

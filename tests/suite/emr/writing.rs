@@ -17,7 +17,7 @@ use postern::emr::OWN_SYSTEM;
 use postern::emr_sources::{Switches, save_switches};
 use postern::error::AppError;
 use postern::outbox::{self, Lane, Task};
-use postern::patients::{SourceId, put_source};
+use postern::patients::{ArchiveReason, SourceId, note_standing, put_source};
 use postern::write_back::{self, Sent};
 use serde_json::{Value, json};
 use time::Duration;
@@ -30,6 +30,7 @@ on_each!(
     what_was_taken_back_is_not_there,
     only_what_is_sent_while_it_is_on_is_written,
     a_closed_conversation_is_there_as_a_document,
+    of_several_records_one_in_use_is_written_to,
 );
 on_both!(what_was_written_does_not_come_back_as_news);
 
@@ -260,7 +261,8 @@ async fn take_back(user: &Actor, conversation: &str) {
     let page = user.get(conversation).await.ok();
     let message = page.attrs_of(".msg.mine", "id").pop().unwrap().replace("message-", "");
     let said = user.post(&format!("{conversation}/messages/{message}/recall"), &[]).await.says();
-    assert_eq!(said.1, "message-recalled");
+    // whoever was told of it is told that it was taken back
+    assert!(said.1.starts_with("message-recalled"), "{}", said.1);
 }
 
 async fn what_was_taken_back_is_not_there(on: On) {
@@ -286,11 +288,31 @@ async fn what_was_taken_back_is_not_there(on: On) {
     killed_after_the_answer(&app).await;
     take_back(&owner, &conversation).await;
     app.drain().await;
+    assert_eq!(states(&app).await, [state("marked", None), state("taken_back", None)], "the claim still holds");
+    app.state.clock.advance(outbox::LEASE + Duration::seconds(1));
+    app.drain().await;
     assert_eq!(states(&app).await, [state("marked", None), state("marked", None)]);
+    // while the EMR is asked
+    let conversation = app.message(&owner, patient, true).await;
+    let asked = emr.asked("POST /Communication");
+    emr.trouble("/Communication", Trouble::Late(std::time::Duration::from_secs(2)));
+    let meanwhile = async {
+        while emr.asked("POST /Communication") == asked {
+            tokio::task::yield_now().await;
+        }
+        take_back(&owner, &conversation).await;
+    };
+    tokio::join!(app.drain(), meanwhile);
+    app.drain().await;
+    assert_eq!(states(&app).await, [state("marked", None), state("marked", None), state("marked", None)]);
     let all = messages(&emr).await;
-    assert_eq!(all.len(), 2);
+    assert_eq!(all.len(), 3);
     for one in &all {
         assert_eq!((one["status"].as_str(), words(one)), (Some("entered-in-error"), ""), "{one}");
+    }
+    // the conversations too, of which nothing is left
+    for one in there(&emr, "Communication").await {
+        assert_eq!((one["status"].as_str(), one["topic"].is_null()), (Some("entered-in-error"), true), "{one}");
     }
 }
 
@@ -362,6 +384,37 @@ async fn a_closed_conversation_is_there_as_a_document(on: On) {
     let documents = there(&emr, "DocumentReference").await;
     assert_eq!((documents.len(), documents[0]["status"].as_str()), (1, Some("entered-in-error")));
     assert!(documents[0]["content"][0]["attachment"]["data"].is_null());
+    assert!(documents[0]["description"].is_null(), "its title is gone too");
+    // what is taken back before the document is there is not in it, and it is written all the same
+    let conversation = app.message(&owner, patient, true).await;
+    reply(&owner, &conversation, 1).await;
+    owner.post(&format!("{conversation}/closure"), &[]).await.redirect();
+    emr.trouble("/DocumentReference", Trouble::Status(503));
+    app.state.clock.advance(Duration::minutes(12));
+    app.drain().await;
+    assert_eq!(states(&app).await.pop().unwrap(), state("begun", Some("away")));
+    take_back(&owner, &conversation).await;
+    app.drain().await;
+    assert_eq!(states(&app).await[2..], [state("written", None), state("marked", None), state("written", None)]);
+    let mut all: Vec<String> =
+        there(&emr, "DocumentReference").await.iter().map(|one| one["status"].as_str().unwrap().to_owned()).collect();
+    all.sort();
+    assert_eq!(all, ["current", "entered-in-error"]);
+}
+
+async fn of_several_records_one_in_use_is_written_to(on: On) {
+    let Some((app, emr, owner, patient)) = begin(on).await else { return };
+    emr.put(&json!({"resourceType": "Patient", "id": "p2", "name": [{"family": "Mejía", "given": ["María"]}]})).await;
+    let (now, key) = (app.state.clock.now(), |id: &str| SourceId { source: NAME.to_owned(), id: id.to_owned() });
+    let (old, new) = (key("p1"), key("p2"));
+    let write = app.state.db.write(move |tx| -> Result<_, AppError> {
+        put_source(tx, now, patient, &new)?;
+        Ok(note_standing(tx, &old, ArchiveReason::Replaced.as_str())?)
+    });
+    assert!(write.await.unwrap());
+    app.message(&owner, patient, true).await;
+    app.drain().await;
+    assert_eq!(messages(&emr).await[0]["subject"]["reference"], "Patient/p2");
 }
 
 async fn what_was_written_does_not_come_back_as_news(app: App) {

@@ -148,6 +148,7 @@ async fn every_form_has_a_page_to_come_back_to(app: App) {
     let patient = app.patient(Like::default()).await;
     let conversation = app.message(&owner, patient, true).await;
     app.broadcast(&owner, &[patient]).await;
+    app.caregiver(&owner, patient, "Ana Roy", ("ana@example.org", "")).await;
     owner.post("/settings/teams", &[("name", "Reception"), ("member", "1")]).await.redirect();
     owner.post("/account/views", &crate::conversations::saved_views::form("Mine")).await.redirect();
     let mark = owner.whose("/inbox").await;
@@ -164,6 +165,7 @@ async fn every_form_has_a_page_to_come_back_to(app: App) {
         ("user", "1"),
         ("team", "1"),
         ("passkey", "1"),
+        ("caregiver", "1"),
         ("number", "1"),
         ("kind", "reminder"),
         ("channel", "sms"),

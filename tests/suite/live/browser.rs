@@ -90,6 +90,8 @@ async fn the_list_changes_in_place(width: u32, lang: Lang) {
     let said =
         async || browser.js("return document.querySelector('.say')?.textContent").await == lang.t("js-live_list");
     browser.until("the change is not said", said).await;
+    // scrolled down, what heads the list covers parts of lines
+    browser.js("scrollTo(0, 0)").await;
     browser.inspect(&format!("live-inbox-{width}-{}", lang.code())).await;
     // what another page of the same user did changes it too; what is ticked stays
     owner.get(&conversation).await.ok();

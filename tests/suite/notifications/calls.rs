@@ -6,7 +6,7 @@ use crate::support::world::{Like, PASSWORD};
 use diesel::prelude::*;
 use futures_util::future::join;
 use postern::access::Role;
-use postern::db::schema::{audit_events, conversations as c, jobs, phone_calls, plan_steps, users};
+use postern::db::schema::{audit_events, conversations as c, jobs, patients, phone_calls, plan_steps, users};
 use postern::db::{ConversationId, DbError, PatientId};
 use postern::delivery::Reason;
 use postern::error::AppError;
@@ -27,6 +27,7 @@ on_both!(
     what_else_ends_it_and_what_brings_it_back,
     where_nothing_can_arrive_it_comes_at_once,
     a_patient_without_a_number_is_not_phoned,
+    what_is_for_the_patient_alone_is_told_at_no_caregivers_number,
     the_clinic_and_the_writer_choose,
 );
 
@@ -320,6 +321,25 @@ async fn a_patient_without_a_number_is_not_phoned(app: App) {
     assert_eq!((state(&app).await.as_str(), attention(&app).await.as_deref()), ("skipped", Some("unopened")));
     let page = owner.get(&conversation).await.ok();
     assert!(page.has_text("Phone the patient: not possible"), "{}", page.text());
+}
+
+async fn what_is_for_the_patient_alone_is_told_at_no_caregivers_number(app: App) {
+    let owner = app.user(Role::Owner).await;
+    owner.post("/settings/reach", &[("phone_days", "3")]).await.redirect();
+    let patient = app.patient(Like::default()).await;
+    app.caregiver(&owner, patient, "Ana Roy", ("ana@example.org", "613-555-0155")).await;
+    let page = owner.get(&format!("/patients/{patient}/messages/new")).await.ok();
+    let fields = [("title", "Private"), ("body", "Nobody else"), ("only_patient", "on")];
+    owner.submit(&page, "Submit", &fields).await.redirect();
+    app.drain().await;
+    // the chart gets her number while the call waits
+    let write = app.state.db.write(move |tx| -> Result<_, AppError> {
+        let row = diesel::update(patients::table.find(patient));
+        Ok(row.set(patients::phone.eq("+16135550155")).execute(tx.conn())?)
+    });
+    write.await.unwrap();
+    after(&app, &owner, Duration::days(3)).await;
+    assert_eq!((state(&app).await.as_str(), attention(&app).await.as_deref()), ("skipped", Some("unopened")));
 }
 
 async fn the_clinic_and_the_writer_choose(app: App) {

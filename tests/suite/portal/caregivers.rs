@@ -16,6 +16,7 @@ use postern::db::schema::{
 use postern::db::{CaregiverId, PatientId, UserId};
 use postern::error::AppError;
 use postern::notifications::{Incoming, State, receive};
+use postern::patients::Method;
 use postern::values::PhoneNumber;
 use time::Duration;
 
@@ -36,6 +37,7 @@ on_both!(
     what_is_deleted_takes_its_caregivers_along,
     the_patients_own_word_is_the_patients,
     what_is_for_the_patient_alone_goes_to_no_address_of_a_caregiver,
+    the_line_names_no_road_to_a_caregiver_for_the_patient_alone,
     who_was_slower_is_told_all_the_same,
     a_caregiver_uses_up_no_passcode_of_the_patient,
 );
@@ -564,6 +566,25 @@ async fn what_is_for_the_patient_alone_goes_to_no_address_of_a_caregiver(app: Ap
     assert!(refused.status == 409 && refused.body.contains("precious words"), "{}", refused.status);
 }
 
+async fn the_line_names_no_road_to_a_caregiver_for_the_patient_alone(app: App) {
+    let staff = app.user(Role::Staff).await;
+    let maria = app.patient(Like { method: Method::Both, ..Like::default() }).await;
+    ana(&staff, maria).await;
+    let page = staff.get(&format!("/patients/{maria}/messages/new")).await.ok();
+    let write = app.state.db.write(move |tx| -> Result<_, AppError> {
+        let row = diesel::update(patients::table.find(maria));
+        Ok(row.set(patients::phone.eq(ANAS_PHONE)).execute(tx.conn())?)
+    });
+    write.await.unwrap();
+    let both = [("body", "Words"), ("only_patient", "on")];
+    for (fields, by_text) in [(&both[..1], true), (&both[..], false)] {
+        let untitled = staff.submit(&page, "Submit", fields).await;
+        assert_eq!(untitled.status, 422);
+        let told = untitled.page().text_of(".told");
+        assert!(told.contains("link by email") && told.contains("link by text") == by_text, "{told}");
+    }
+}
+
 async fn who_was_slower_is_told_all_the_same(app: App) {
     let staff = app.user(Role::Staff).await;
     let maria = app.patient(Like::default()).await;
@@ -612,6 +633,10 @@ async fn every_page(language: &'static str, scripts: bool) {
     let email = email.await.unwrap();
     let maria = app.patient(Like::default()).await;
     app.caregiver(&app.user(Role::Staff).await, maria, "Ana Roy", (ANA, ANAS_PHONE)).await;
+    let write = app.state.db.write(move |tx| -> Result<usize, AppError> {
+        Ok(diesel::update(caregivers::table).set(caregivers::language.eq(code)).execute(tx.conn())?)
+    });
+    write.await.unwrap();
     app.message(&app.user(Role::Staff).await, maria, true).await;
     app.drain().await;
     drop(owner);

@@ -1,7 +1,7 @@
 //! A caregiver's access ends, or their address changes, at the very moment at which they read, reply, or are told. On PostgreSQL the
 //! meeting is made certain: their row is held while both set out. Whoever is first is done before the other looks.
 
-use super::caregivers::{KEY, ana, ana_in};
+use super::caregivers::{KEY, MARIA, ana, ana_in};
 use super::caregivers_apart::links_to;
 use crate::conversations::scheduled_met::meet_at;
 use crate::on_both;
@@ -16,7 +16,12 @@ use postern::error::AppError;
 use std::future::Future;
 use time::Duration;
 
-on_both!(a_reply_meets_the_end, a_look_meets_the_end, an_address_changes_as_its_notification_goes,);
+on_both!(
+    a_reply_meets_the_end,
+    a_look_meets_the_end,
+    an_address_changes_as_its_notification_goes,
+    the_patients_address_changes_as_the_notification_goes,
+);
 
 /// Whether the one that sets out first is surely first.
 fn is_certain(app: &App) -> bool {
@@ -133,6 +138,33 @@ async fn an_address_changes_as_its_notification_goes(app: App) {
         assert_eq!(changed.status, 303, "{}", changed.page().text());
         app.drain().await;
         assert_eq!(count(), before + 1, "she is told once, wherever");
+        for link in links_to(&app, old) {
+            assert_eq!(app.anyone().get(&link).await.status, 404, "{change_first}: a link to the old address works");
+        }
+        for link in links_to(&app, new) {
+            assert_eq!(app.anyone().get(&link).await.status, 200, "{change_first}");
+        }
+        assert!(!is_certain(&app) || links_to(&app, new).is_empty() != change_first, "{change_first}");
+    }
+}
+
+/// The same for the patient's own address: both meet at the patients' rows.
+async fn the_patients_address_changes_as_the_notification_goes(app: App) {
+    let staff = app.user(Role::Staff).await;
+    let maria = app.patient(Like::default()).await;
+    let addresses = [MARIA, "maria1@example.org", "maria2@example.org"];
+    for (two, change_first) in addresses.windows(2).zip([false, true]) {
+        let (old, new) = (two[0], two[1]);
+        app.message(&staff, maria, true).await;
+        let page = staff.get(&format!("/patients/{maria}/information")).await.ok();
+        let fields = [("email", new)];
+        let change = staff.submit(&page, "Save", &fields);
+        let changed = match change_first {
+            true => meet_at(&app, "patients", change, app.drain()).await.0,
+            false => meet_at(&app, "patients", app.drain(), change).await.1,
+        };
+        assert_eq!(changed.status, 303, "{}", changed.page().text());
+        app.drain().await;
         for link in links_to(&app, old) {
             assert_eq!(app.anyone().get(&link).await.status, 404, "{change_first}: a link to the old address works");
         }
